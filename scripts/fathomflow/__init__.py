@@ -1,0 +1,1 @@
+"""Fathomflow's library: small modules of pure functions, one subject each."""
