@@ -12,6 +12,9 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
+# Tests build and delete datasets: never in the database that the caller's own shell points to.
+for name in [name for name in os.environ if name.startswith("FIFTYONE_")]:
+    del os.environ[name]
 PARTS = ["Snakefile", "rules", "scripts", "config", "envs", "profiles"]
 
 

@@ -207,7 +207,8 @@ def test_no_server_is_one_line_without_the_password(tmp_path: Path) -> None:
 def test_credentials_come_from_a_file_unless_the_environment_has_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("FIFTYONE_DATABASE_URI", raising=False)
+    # What the file sets must not stay for the tests that follow; undoing setenv would not cover it.
+    monkeypatch.setattr(os, "environ", os.environ.copy())
     monkeypatch.setenv("FIFTYONE_API_KEY", "from the environment")
     monkeypatch.chdir(tmp_path)
     Path(".env").write_text(
@@ -217,7 +218,6 @@ def test_credentials_come_from_a_file_unless_the_environment_has_them(
     assert os.environ["FIFTYONE_API_KEY"] == "from the environment"
     assert "/nowhere" not in os.environ["PATH"]
     assert find_place(Path("database"), "mongodb://other/").uri == "mongodb://u:p@h/"
-    monkeypatch.delenv("FIFTYONE_DATABASE_URI")
 
 
 def test_enterprise_needs_its_own_sdk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
