@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import subprocess
 import sys
 import time
@@ -138,24 +137,18 @@ def test_another_part_than_asked_for_is_refused(tmp_path):
     assert (tmp_path / "x").read_bytes() == DATA
 
 
-def _fetch_slowly(uri, path):
-    fetch(uri, path, policy=Policy(attempts=1, timeout_s=20))
-
-
 def test_two_runs_do_not_write_to_one_partial_file(tmp_path):
     with serving({"/d": [stall(DATA, 1000), serve(DATA)]}) as server:
-        first = multiprocessing.get_context("fork").Process(
-            target=_fetch_slowly, args=(server.url("/d"), tmp_path / "x"), daemon=True
-        )
-        first.start()
-        while not server.asked:
-            time.sleep(0.01)
-        try:
-            with pytest.raises(InputError, match="another run is fetching this file"):
-                fetch(server.url("/d"), tmp_path / "x", policy=FAST)
-        finally:
-            first.kill()
-            first.join()
+        program = [sys.executable, str(SCRIPTS / "fetch_checkpoint.py")]
+        command = [*program, "--uri", server.url("/d"), "--store", str(tmp_path / "x"), "--record", str(tmp_path / "r")]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as first:
+            while not server.asked:
+                time.sleep(0.01)
+            try:
+                with pytest.raises(InputError, match="another run is fetching this file"):
+                    fetch(server.url("/d"), tmp_path / "x", policy=FAST)
+            finally:
+                first.kill()
         assert fetch(server.url("/d"), tmp_path / "x", policy=FAST).sha256 == SHA
 
 
