@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fathomflow.chunk_store import ChunkStore, run_fingerprint
+from fathomflow.chunk_store import ChunkStore, code_fingerprint, run_fingerprint
 from fathomflow.chunks import Chunk, ImageRegions
 from fathomflow.image_results import ImageResult
 
@@ -79,3 +79,9 @@ def test_fingerprints_tell_runs_apart() -> None:
         seen.add(run_fingerprint(**(base | {key: value})))
     assert len(seen) == 5
     assert run_fingerprint(**base) in seen
+
+
+def test_comments_and_layout_are_no_reason_to_compute_again() -> None:
+    code = code_fingerprint("def f(x):\n    return x + 1\n")
+    assert code_fingerprint("def f( x ):\n    # why\n    return (x\n            + 1)\n") == code
+    assert code_fingerprint("def f(x):\n    return x - 1\n") != code
