@@ -11,24 +11,14 @@ import pandas as pd
 from fathomflow.bootstrap import Bools, Floats, Ints
 from fathomflow.figures import TOP, Outcome
 from fathomflow.probabilities import Probabilities
+from fathomflow.regions import FLAG_COLUMN, REGION_COLUMNS
 from fathomflow.tables import raise_problems, read_table
 from fathomflow.taxonomy import MAX_DISTANCE
 
 
 def read_regions(path: Path) -> pd.DataFrame:
     """Read a regions table, sorted by annotation_id."""
-    columns = {
-        "annotation_id": int,
-        "image_id": int,
-        "file_name": str,
-        "x": float,
-        "y": float,
-        "width": float,
-        "height": float,
-        "image_width": int,
-        "image_height": int,
-    }
-    table = read_table(path, columns, key="annotation_id", optional={"flags": str})
+    table = read_table(path, REGION_COLUMNS, key="annotation_id", optional=FLAG_COLUMN)
     if "flags" not in table:
         table["flags"] = ""
     return table.sort_values("annotation_id", ignore_index=True)

@@ -16,24 +16,13 @@ from pathlib import Path
 from fathomflow.crops import Box
 from fathomflow.errors import InputError
 from fathomflow.image_names import check_file_names
+from fathomflow.regions import REGION_COLUMNS
 from fathomflow.tables import raise_problems, read_table
 
 #: A split is cut into about this many chunks …
 CHUNKS = 64
 #: … of no fewer and no more boxes than these, images being whole.
 FEWEST_BOXES, MOST_BOXES = 4, 128
-
-_COLUMNS = {
-    "annotation_id": int,
-    "image_id": int,
-    "file_name": str,
-    "x": float,
-    "y": float,
-    "width": float,
-    "height": float,
-    "image_width": int,
-    "image_height": int,
-}
 
 
 @dataclass(frozen=True)
@@ -77,7 +66,7 @@ def read_regions(path: Path) -> list[ImageRegions]:
     InputError
         The table is not as it should be, an image is described in two ways, or a file name leaves its folder.
     """
-    table = read_table(path, _COLUMNS, key="annotation_id").sort_values(["image_id", "annotation_id"])
+    table = read_table(path, REGION_COLUMNS, key="annotation_id").sort_values(["image_id", "annotation_id"])
     problems = []
     bad = table[["x", "y", "width", "height"]].isin([math.inf, -math.inf]).any(axis=1) | table.isna().any(axis=1)
     problems += [

@@ -12,21 +12,10 @@ from typing import Any
 import pandas as pd
 
 from fathomflow.errors import InputError
+from fathomflow.regions import FLAG_COLUMN, REGION_COLUMNS
 from fathomflow.tables import raise_problems
 
 IMAGE_COLUMNS = ["image_id", "file_name", "uri", "width", "height"]
-REGION_COLUMNS = [
-    "annotation_id",
-    "image_id",
-    "file_name",
-    "x",
-    "y",
-    "width",
-    "height",
-    "image_width",
-    "image_height",
-    "flags",
-]
 
 
 @dataclass(frozen=True)
@@ -38,7 +27,7 @@ class Annotations:
     images
         image_id, file_name, uri (may be empty), width, height in pixels; every image, also those without a box.
     regions
-        One row per box, columns `REGION_COLUMNS`: x, y, width, height in pixels as COCO gives them (top left).
+        One row per box, columns `REGION_COLUMNS` and flags; x, y, width, height in pixels from the top left (COCO).
     labels
         annotation_id, label; only boxes that have a label.
     categories
@@ -81,7 +70,7 @@ def read_coco(path: Path) -> Annotations:
     ]
     return Annotations(
         images=pd.DataFrame(images, columns=IMAGE_COLUMNS),
-        regions=pd.DataFrame(boxes, columns=REGION_COLUMNS),
+        regions=pd.DataFrame(boxes, columns=[*REGION_COLUMNS, *FLAG_COLUMN]),
         labels=pd.DataFrame(labels, columns=["annotation_id", "label"]),
         categories=pd.DataFrame(categories, columns=["category_id", "category"]),
     )

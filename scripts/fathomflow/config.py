@@ -6,9 +6,8 @@ complete and check the YAML files against it.
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -24,6 +23,7 @@ from pydantic import (
 )
 
 from fathomflow.config_calibration import CalibrationData, calibration_problems
+from fathomflow.config_messages import choices, explain
 from fathomflow.config_section import Name, Section
 from fathomflow.config_training import TrainedModel
 from fathomflow.errors import InputError
@@ -223,10 +223,10 @@ class Study(Section):
         problems = []
         for split, models in self.predict.items():
             if split not in self.splits:
-                problems.append(f"predict.{split}: no such split; {_choices(split, self.splits)}")
+                problems.append(f"predict.{split}: no such split; {choices(split, self.splits)}")
             for model in models:
                 if model not in self.models:
-                    problems.append(f"predict.{split}: no model {model!r}; {_choices(model, self.models)}")
+                    problems.append(f"predict.{split}: no model {model!r}; {choices(model, self.models)}")
                     continue
                 found = self.models[model]
                 if isinstance(found, PredictedModel) and split not in found.predictions:
@@ -238,7 +238,7 @@ class Study(Section):
                 for split in described.predictions:
                     if split not in self.splits:
                         problems.append(
-                            f"models.{name}.predictions.{split}: no such split; {_choices(split, self.splits)}"
+                            f"models.{name}.predictions.{split}: no such split; {choices(split, self.splits)}"
                         )
             if isinstance(described, CheckpointModel):
                 key = f"models.{name}.calibration"
@@ -247,7 +247,7 @@ class Study(Section):
                 learnt = described.training.split
                 if learnt not in self.splits:
                     problems.append(
-                        f"models.{name}.training.split: no such split: {learnt!r}; {_choices(learnt, self.splits)}"
+                        f"models.{name}.training.split: no such split: {learnt!r}; {choices(learnt, self.splits)}"
                     )
                 elif self.splits[learnt].labels is None:
                     problems.append(f"models.{name}.training.split: {learnt!r} has no labels to learn from")
@@ -282,7 +282,8 @@ def load_study(values: Mapping[str, Any], source: str) -> Study:
     except InputError as error:
         raise InputError(*(f"{source}: {problem}" for problem in error.problems)) from None
     except ValidationError as error:
-        raise InputError(*(f"{source}: {_explain(problem)}" for problem in error.errors())) from None
+        schema = study_schema()
+        raise InputError(*(f"{source}: {explain(problem, schema)}" for problem in error.errors())) from None
 
 
 def local_path(uri: str) -> Path | None:
@@ -349,58 +350,3 @@ def study_schema() -> dict[str, Any]:
 def schema_text() -> str:
     """Return the JSON schema as the text of ``config/schema.json``."""
     return json.dumps(study_schema(), indent=2, ensure_ascii=False) + "\n"
-
-
-def _explain(problem: Any) -> str:
-    schema = study_schema()
-    key = ".".join(str(part) for part in problem["loc"] if part not in schema["$defs"] and part != "[key]")
-    found = problem["input"]
-    match problem["type"]:
-        case "extra_forbidden":
-            *section, name = problem["loc"]
-            return f"{key}: unknown key; {_choices(str(name), _keys_at(schema, section))}"
-        case "missing":
-            return f"{key}: missing; this key is required"
-        case "literal_error":
-            return f"{key}: {found!r} is not allowed; use {problem['ctx']['expected']}"
-        case "string_pattern_mismatch" if "0-9a-f" in problem["ctx"]["pattern"]:
-            return f"{key}: {found!r} is no SHA-256; use 64 lower-case hexadecimal digits or null"
-        case "string_pattern_mismatch":
-            return f"{key}: {found!r} is no name; use letters, digits, '-' and '_', a letter or digit first"
-        case _:
-            return f"{key}: {problem['msg'][0].lower()}{problem['msg'][1:]}; found {found!r}"
-
-
-def _keys_at(schema: Mapping[str, Any], location: Sequence[str | int]) -> list[str]:
-    """Return the keys that the schema allows in the section at a pydantic error's location."""
-    nodes = list(_sections(schema, schema))
-    for part in location:
-        if part in schema["$defs"]:
-            nodes = [schema["$defs"][part]]
-            continue
-        # A dictionary of sections stands as a pattern for its keys, with one schema for all values.
-        inner = [
-            node.get("properties", {}).get(part) or [*node.get("patternProperties", {}).values(), {}][0]
-            for node in nodes
-        ]
-        nodes = [section for node in inner for section in _sections(schema, node)]
-    return sorted({key for node in nodes for key in node.get("properties", ())})
-
-
-def _sections(schema: Mapping[str, Any], node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the object schemas that a node can stand for, through references and unions."""
-    if "$ref" in node:
-        node = schema["$defs"][node["$ref"].rpartition("/")[2]]
-    for union in ("anyOf", "oneOf"):
-        for inner in node.get(union, ()):
-            yield from _sections(schema, inner)
-    if node.get("type") == "object":
-        yield node
-
-
-def _choices(name: str, allowed: Iterable[str]) -> str:
-    """Say which name was probably meant and which there are."""
-    names = sorted(allowed)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    meant = f"did you mean {near[0]!r}? " if near else ""
-    return f"{meant}Known here: {', '.join(names) or 'none'}"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fathomflow.regions import FLAG_COLUMN, REGION_COLUMNS
 from fathomflow.tables import read_table
 
 #: A box of the split: where it was taken, in which fold it is held out, the label to learn (may be empty).
@@ -18,21 +19,10 @@ EXAMPLE_COLUMNS = {
     "label": str,
 }
 
-#: Columns of a split's regions.
-REGION_COLUMNS = {
-    "annotation_id": int,
-    "image_id": int,
-    "file_name": str,
-    **dict.fromkeys(("x", "y", "width", "height"), float),
-    "image_width": int,
-    "image_height": int,
-    "flags": str,
-}
-
 
 def held_out_regions(regions: Path, examples: Path, fold: int | None) -> pd.DataFrame:
     """Return the rows of a split's regions that a fold holds out, as they stand; none for None."""
     dealt = read_table(examples, EXAMPLE_COLUMNS, key="annotation_id")
     chosen = set(dealt.loc[dealt["fold"].eq(-1 if fold is None else fold), "annotation_id"])
-    table = read_table(regions, REGION_COLUMNS, key="annotation_id")
+    table = read_table(regions, REGION_COLUMNS | FLAG_COLUMN, key="annotation_id")
     return table[table["annotation_id"].isin(chosen)]

@@ -90,7 +90,7 @@ class AttentionStack(nn.Module):
         return query
 
 
-class _Net(nn.Module):
+class Net(nn.Module):
     """A sequence under the name that the winner's state dict gives it; its dropouts are left as identities."""
 
     def __init__(self, *modules: nn.Module) -> None:
@@ -98,6 +98,7 @@ class _Net(nn.Module):
         self.net = nn.Sequential(*modules)
 
     def forward(self, value: Tensor) -> Tensor:
+        """Apply the modules in turn."""
         result: Tensor = self.net(value)
         return result
 
@@ -133,7 +134,7 @@ class Mceam(nn.Module):
                 for key in keys
             }
         )
-        self.concat_proj = _Net(
+        self.concat_proj = Net(
             nn.Linear(query_dim + dim * len(keys), dim),
             nn.GELU(),
             nn.LayerNorm(dim),
@@ -142,9 +143,7 @@ class Mceam(nn.Module):
             nn.GELU(),
             nn.LayerNorm(dim),
         )
-        self.classifier = _Net(
-            nn.Linear(dim, dim), nn.GELU(), nn.Identity(), nn.LayerNorm(dim), nn.Linear(dim, classes)
-        )
+        self.classifier = Net(nn.Linear(dim, dim), nn.GELU(), nn.Identity(), nn.LayerNorm(dim), nn.Linear(dim, classes))
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """Compute logits and embeddings.

@@ -12,19 +12,7 @@ from transformers import Dinov2Model
 
 from fathomflow.architecture import Architecture
 from fathomflow.errors import InputError
-from fathomflow.mceam import Mceam
-
-
-class _Net(nn.Module):
-    """A sequence under the name that the winner's state dict gives it."""
-
-    def __init__(self, *modules: nn.Module) -> None:
-        super().__init__()
-        self.net = nn.Sequential(*modules)
-
-    def forward(self, value: Tensor) -> Tensor:
-        result: Tensor = self.net(value)
-        return result
+from fathomflow.mceam import Mceam, Net
 
 
 class _RankClassifiers(nn.Module):
@@ -33,7 +21,7 @@ class _RankClassifiers(nn.Module):
     def __init__(self, dim: int, classes: Sequence[int], dropout: float) -> None:
         super().__init__()
         self.h_modules = nn.ModuleList(
-            _Net(nn.Linear(dim, dim), nn.GELU(), nn.Dropout(dropout), nn.LayerNorm(dim), nn.Linear(dim, count))
+            Net(nn.Linear(dim, dim), nn.GELU(), nn.Dropout(dropout), nn.LayerNorm(dim), nn.Linear(dim, count))
             for count in classes
         )
 
@@ -65,7 +53,7 @@ class TrainableMceam(Mceam):
         # The winner's code makes these and, with attention switched on, never uses them; checkpoints hold them.
         self.obj_proj_module = nn.ModuleDict(
             {
-                key: _Net(
+                key: Net(
                     nn.LayerNorm(query_dim), nn.Linear(query_dim, dim), nn.GELU(), nn.Identity(), nn.Linear(dim, dim)
                 )
                 for key in self.keys
