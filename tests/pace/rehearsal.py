@@ -82,6 +82,8 @@ def _as_student(command: str, folder: Path, environment: dict[str, str]) -> list
         "--init-groups",
         "env",
         "-i",
+        # Where the tests run in the background, Ctrl-C is ignored, and that is inherited.
+        "--default-signal=INT",
         *assignments,
         "bash",
         "-c",
