@@ -36,6 +36,8 @@ rule all:
     default_target: True
     input:
         rules.write_provenance.output,
+        # By themselves too: with the record alone, a report that someone deleted would not be missed.
+        provenance_files(),
 
 
 rule images:

@@ -54,6 +54,16 @@ def test_nothing_is_left_to_do_and_a_touch_changes_nothing(finished: tuple[Works
     assert workspace.planned(option) == {}
 
 
+def test_a_report_that_someone_deleted_is_made_again_as_it_was(finished: tuple[Workspace, str]) -> None:
+    workspace, option = finished
+    report = workspace.root / "tiny/results/evaluation/survey/elsewhere/report.html"
+    before = report.read_bytes()
+    report.unlink()
+    assert set(workspace.planned(option)) == {"render_report", "write_provenance", "all"}
+    workspace.snakemake(option)
+    assert report.read_bytes() == before
+
+
 def test_a_correction_reruns_labels_evaluation_and_report_only(finished: tuple[Workspace, str]) -> None:
     workspace, option = finished
     corrections = workspace.root / "tiny/corrections.csv"
