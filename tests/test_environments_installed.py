@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 
 pytestmark = [
     pytest.mark.environments,
+    pytest.mark.timeout(3600),
     pytest.mark.skipif(
         os.environ.get("FATHOMFLOW_INSTALL_ENVIRONMENTS") != "1", reason="downloads 5 GB: `make environments-check`"
     ),

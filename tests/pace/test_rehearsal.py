@@ -14,6 +14,7 @@ from rehearsal import ACCOUNT, FAST, Accounted, accounted, queue, run, running, 
 
 pytestmark = [
     pytest.mark.pace,
+    pytest.mark.timeout(1800),
     pytest.mark.skipif(not rehearsal.on_cluster(), reason="no rehearsal cluster: `make rehearsal` starts one"),
 ]
 
