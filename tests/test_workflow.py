@@ -54,6 +54,15 @@ def test_nothing_is_left_to_do_and_a_touch_changes_nothing(finished: tuple[Works
     assert workspace.planned(option) == {}
 
 
+def test_snakemakes_own_report_carries_ours_with_its_caption(finished: tuple[Workspace, str]) -> None:
+    workspace, option = finished
+    workspace.snakemake("--report", "everything.html", option)
+    text = (workspace.root / "everything.html").read_text()
+    assert "The report of model <strong>elsewhere</strong> on split <strong>survey</strong>" in text
+    for name in ("report.html", "per_category.csv", "disagreements.csv"):
+        assert name in text
+
+
 def test_a_report_that_someone_deleted_is_made_again_as_it_was(finished: tuple[Workspace, str]) -> None:
     workspace, option = finished
     report = workspace.root / "tiny/results/evaluation/survey/elsewhere/report.html"
