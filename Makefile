@@ -86,7 +86,7 @@ clean:
 envs: $(VENV)/.ready
 	@$(BIN)/python scripts/write_environments.py
 
-# make environments-check   install every environment for real (about 5 GB) and import what its rules import
+# make environments-check   install every environment for real (about 5 GB) and run its rules there
 environments-check: $(VENV)/.ready-dev
 	@FATHOMFLOW_INSTALL_ENVIRONMENTS=1 $(BIN)/python -m pytest tests/test_environments_installed.py $(PYTEST_OPTIONS)
 
