@@ -231,7 +231,7 @@ def our_predict(
             manifest,
             folder / "images",
             {},
-            lambda stop: BatchRunner(model, arguments.batch_size, stop),
+            lambda stop: BatchRunner(model, arguments.batch_size, stop, threads=arguments.threads),
             threads=arguments.threads,
         )
     return softmax(np.concatenate([outcome.results[image.image_id].logits for image in images]))
@@ -251,16 +251,15 @@ def measure_device(
     model: FoldedMceam, images: list[ImageRegions], folder: Path, arguments: argparse.Namespace, device: torch.device
 ) -> float:
     """Measure the device alone: boxes a second with every crop ready in memory, some chunks over and over."""
-    chunks = cut_chunks(images)[: 8 if device.type == "cuda" else 2]
+    chunks = cut_chunks(images)[: 8 if device.type == "cuda" else 4]
     work = [(chunk, frozenset(image.image_id for image in chunk.images)) for chunk in chunks]
     ready = list(load_chunks(work, folder / "images", model.architecture, threads=arguments.threads))
-    runner = BatchRunner(model, arguments.batch_size, lambda: False)
+    runner = BatchRunner(model, arguments.batch_size, lambda: False, threads=arguments.threads)
     repeats = 10 if device.type == "cuda" else 1
 
     def run() -> None:
-        for _ in range(repeats):
-            for loaded in ready:
-                runner.launch(loaded)
+        for computed in [runner.launch(loaded) for _ in range(repeats) for loaded in ready]:
+            computed.take()
 
     if device.type == "cuda":
         run()

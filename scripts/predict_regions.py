@@ -100,7 +100,7 @@ def main(arguments: argparse.Namespace) -> str:
             device=device,
             dtype=PRECISIONS[precision],
         )
-        return BatchRunner(model, arguments.batch_size, stop)
+        return BatchRunner(model, arguments.batch_size, stop, threads=arguments.threads)
 
     outcome = predict_chunks(
         chunks, store, manifest, image_folder(arguments.images), unusable, make_runner, threads=arguments.threads

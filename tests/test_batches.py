@@ -1,6 +1,7 @@
 """Loading and batching: every box once, in the same company, whatever else is computed or fails."""
 
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,8 @@ def chunk(study: PredictionStudy) -> Chunk:
 def compute(model: FoldedMceam, study: PredictionStudy, chunk: Chunk, wanted: set[int], **options: object) -> dict:
     batch_size, stop = options.get("batch_size", 4), options.get("stop", lambda: False)
     (loaded,) = load_chunks([(chunk, frozenset(wanted))], study.root / "images", model.architecture, threads=2)
-    return {found.image_id: found for found in BatchRunner(model, batch_size, stop).launch(loaded).take()}
+    with closing(BatchRunner(model, batch_size, stop, threads=options.get("threads", 1))) as runner:
+        return {found.image_id: found for found in runner.launch(loaded).take()}
 
 
 def test_company_does_not_matter(model: FoldedMceam, study: PredictionStudy, chunk: Chunk) -> None:
@@ -68,6 +70,38 @@ def test_batch_size_changes_only_the_last_bits(
     found = compute(model, study, chunk, {0, 1, 2, 3, 4}, batch_size=batch_size)
     for image_id, one in expected.items():
         np.testing.assert_allclose(found[image_id].logits, one.logits, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("threads", [2, 3, 8])
+def test_threads_do_not_matter(model: FoldedMceam, study: PredictionStudy, chunk: Chunk, threads: int) -> None:
+    """Bit for bit: a machine with more cores gives what one core gives."""
+    expected = compute(model, study, chunk, {0, 1, 2, 3, 4}, batch_size=2)
+    found = compute(model, study, chunk, {0, 1, 2, 3, 4}, batch_size=2, threads=threads)
+    for image_id, one in expected.items():
+        assert np.array_equal(found[image_id].logits, one.logits)
+        assert np.array_equal(found[image_id].embeddings, one.embeddings)
+
+
+def test_chunks_launched_together_stay_apart(model: FoldedMceam, study: PredictionStudy, chunk: Chunk) -> None:
+    expected = compute(model, study, chunk, {0, 1, 2, 3, 4})
+    work = [(chunk, frozenset({0, 1, 2, 3, 4}))] * 4
+    loaded = list(load_chunks(work, study.root / "images", model.architecture, threads=2))
+    with closing(BatchRunner(model, 4, lambda: False, threads=3)) as runner:
+        for computed in [runner.launch(one) for one in loaded]:
+            found = {one.image_id: one for one in computed.take()}
+            assert not computed.busy()
+            assert all(np.array_equal(found[key].logits, one.logits) for key, one in expected.items())
+
+
+def test_a_batch_that_breaks_is_told_when_results_are_taken(
+    model: FoldedMceam, study: PredictionStudy, chunk: Chunk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setattr(model, "encode_images", broken)
+    with pytest.raises(RuntimeError, match="no such luck"):
+        compute(model, study, chunk, {0, 1, 2, 3, 4}, threads=2)
 
 
 def test_stopping_keeps_whole_images_only(model: FoldedMceam, study: PredictionStudy, chunk: Chunk) -> None:

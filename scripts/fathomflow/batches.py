@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -22,34 +23,47 @@ from fathomflow.loading import ImageCrops, LoadedChunk, whole_rectangles
 
 T = TypeVar("T")
 
-#: Boxes per batch where nothing else is asked for: a graphics card is halved down from a whole chunk; a processor
-#: gains nothing beyond a few boxes, and a stop request waits for one batch.
-AUTO_BATCH = {"cuda": MOST_BOXES, "cpu": 4}
+#: Boxes per batch where nothing else is asked for: a graphics card is halved down from a whole chunk; a processor's
+#: thread gains nothing beyond a few boxes, and a stop request waits for one batch.
+AUTO_BATCH = {"cuda": MOST_BOXES, "cpu": 2}
+
+
+@dataclass
+class Part:
+    """Logits and embeddings of the rows `start` to `stop` of a chunk; on a graphics card whole once `done` is past."""
+
+    start: int
+    stop: int
+    logits: Tensor
+    embeddings: Tensor
+    done: Any
 
 
 @dataclass
 class ComputedChunk:
-    """Results of a chunk, possibly still being computed on the device; `take` waits for them."""
+    """Results of a chunk, possibly still being computed; `take` waits for them and raises what went wrong."""
 
     loaded: LoadedChunk
     rows: list[tuple[ImageRegions, int]]
-    parts: list[tuple[int, int, Tensor, Tensor]]
-    done: Any
+    parts: list[Future[list[Part]]]
 
     def busy(self) -> bool:
         """Tell whether the device still works on it."""
-        return self.done is not None and not self.done.query()
+        return any(
+            not future.done() or any(part.done is not None and not part.done.query() for part in future.result())
+            for future in self.parts
+        )
 
     def take(self) -> list[ImageResult]:
         """Return the results of every image whose boxes were all computed."""
-        if self.done is not None:
-            self.done.synchronize()
         logits: dict[int, NDArray[np.float32]] = {}
         embeddings: dict[int, NDArray[np.float16]] = {}
-        for start, stop, some_logits, some_embeddings in self.parts:
-            for row in range(start, stop):
-                logits[row] = some_logits[row - start].numpy()
-                embeddings[row] = some_embeddings[row - start].numpy()
+        for part in (part for future in self.parts for part in future.result()):
+            if part.done is not None:
+                part.done.synchronize()
+            for row in range(part.start, part.stop):
+                logits[row] = part.logits[row - part.start].numpy()
+                embeddings[row] = part.embeddings[row - part.start].numpy()
         members: dict[int, list[int]] = {}
         for row, (image, _) in enumerate(self.rows):
             members.setdefault(image.image_id, []).append(row)
@@ -69,10 +83,11 @@ class ComputedChunk:
 
 
 class BatchRunner:
-    """Runs chunks on the device.
+    """Runs chunks on the device, in threads of its own: a chunk can be launched while the one before is computed.
 
-    On a graphics card nothing here waits for it: crops are copied from pinned memory on a stream of their own, and
-    results come back when they are taken.
+    On a graphics card one thread feeds it and never waits for it: crops are copied from pinned memory on a stream of
+    their own, and results come back when they are taken. On a processor every thread computes batches by itself, which
+    is faster than all of them sharing one, and gives the same bits however many they are.
 
     Parameters
     ----------
@@ -82,30 +97,44 @@ class BatchRunner:
         Boxes (or images) per batch, or None to find what fits.
     stop
         Asked before every batch; once it says yes no further batch is started.
+    threads
+        How many threads compute on a processor.
     """
 
-    def __init__(self, model: FoldedMceam, batch_size: int | None, stop: Callable[[], bool]) -> None:
+    def __init__(
+        self, model: FoldedMceam, batch_size: int | None, stop: Callable[[], bool], *, threads: int = 1
+    ) -> None:
         self.model, self.stop = model, stop
         self.device = model.device
         self.cuda = self.device.type == "cuda"
         self.batch_size = batch_size or AUTO_BATCH[self.device.type]
         self.copying: Any = torch.cuda.Stream() if self.cuda else None  # type: ignore[no-untyped-call]
+        self.pool = ThreadPoolExecutor(
+            1 if self.cuda else threads,
+            thread_name_prefix="batches",
+            initializer=torch.set_num_threads,
+            initargs=(1,),
+        )
 
-    @torch.inference_mode()
+    def close(self) -> None:
+        """Start no further batch."""
+        self.pool.shutdown(wait=False, cancel_futures=True)
+
     def launch(self, loaded: LoadedChunk) -> ComputedChunk:
-        """Compute a chunk.
+        """Start to compute a chunk.
 
         A batch always has the shape that the whole chunk gives it: rows of images that are not to be computed, or
         that failed, stay black, and only a batch of nothing else is left out. So an image's results do not depend
         on which others are computed with it.
         """
         images = loaded.chunk.images
-        shared, tokens_of = self._encode_whole_images(images, loaded)
+        shared, tokens_of, encoding = self._encode_whole_images(images, loaded)
         rows = [(image, index) for image in images for index in range(len(image.boxes))]
         live = [image.image_id in loaded.crops for image, _ in rows]
-        parts = []
 
-        def classify(start: int, stop: int) -> tuple[Tensor, Tensor]:
+        def classify(start: int, stop: int) -> Part:
+            for future in encoding:
+                future.result()
             crops = self._upload(
                 [_box_crops(loaded.crops.get(image.image_id), index) for image, index in rows[start:stop]]
             )
@@ -115,22 +144,28 @@ class BatchRunner:
                 tokens[WHOLE_IMAGE] = shared[
                     index.pin_memory().to(self.device, non_blocking=True) if self.cuda else index
                 ]
-            return self.model.classify(crops, tokens)
+            logits, embeddings = self.model.classify(crops, tokens)
+            part = Part(start, stop, self._download(logits), self._download(embeddings.half()), None)
+            if self.cuda:
+                part.done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+                part.done.record()
+            return part
 
-        for start, stop, (logits, embeddings) in self._in_batches(live, classify):
-            parts.append((start, stop, self._download(logits), self._download(embeddings.half())))
-        done: Any = None
-        if self.cuda:
-            done = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            done.record()
-        return ComputedChunk(loaded, rows, parts, done)
+        return ComputedChunk(loaded, rows, self._in_batches(live, classify))
 
     def _encode_whole_images(
         self, images: Sequence[ImageRegions], loaded: LoadedChunk
-    ) -> tuple[Tensor | None, list[int]]:
-        """Encode every distinct whole-image crop once; also return, for each box, which one is its own."""
+    ) -> tuple[Tensor | None, list[int], list[Future[list[None]]]]:
+        """Encode every distinct whole-image crop once.
+
+        Returns
+        -------
+        tuple
+            Patch tokens (crops, patches, hidden), there once the futures are done; for each box, which crop is its
+            own; the futures.
+        """
         if WHOLE_IMAGE not in self.model.architecture.scales:
-            return None, []
+            return None, [], []
         slots: list[tuple[int, int]] = []
         tokens_of: list[int] = []
         for image in images:
@@ -138,27 +173,37 @@ class BatchRunner:
             tokens_of += [len(slots) + index for index in own]
             slots += [(image.image_id, index) for index in range(len(distinct))]
         live = [image_id in loaded.crops for image_id, _ in slots]
-        encoded: Tensor | None = None
+        encoded = self.model.room_for_tokens(len(slots), WHOLE_IMAGE)
 
-        def encode(start: int, stop: int) -> Tensor:
+        def encode(start: int, stop: int) -> None:
             pixels = self._upload(
                 [_whole_crop(loaded.crops.get(image_id), index) for image_id, index in slots[start:stop]]
             )
-            return self.model.encode_images(pixels, WHOLE_IMAGE)
+            encoded[start:stop] = self.model.encode_images(pixels, WHOLE_IMAGE)
 
-        for start, stop, tokens in self._in_batches(live, encode):
-            if encoded is None:
-                encoded = tokens.new_zeros((len(slots), *tokens.shape[1:]))
-            encoded[start:stop] = tokens
-        return encoded, tokens_of
+        return encoded, tokens_of, self._in_batches(live, encode)
 
-    def _in_batches(self, live: Sequence[bool], run: Callable[[int, int], T]) -> Iterator[tuple[int, int, T]]:
-        start = 0
-        while start < len(live) and not self.stop():
-            stop = min(start + self.batch_size, len(live))
+    def _in_batches(self, live: Sequence[bool], run: Callable[[int, int], T]) -> list[Future[list[T]]]:
+        """Have `run` called for the rows of every batch that holds a live one, in the pool.
+
+        The pool takes work up in the order in which it was given, so a batch that waits for an earlier one's future
+        waits for what is done or under way.
+        """
+        # A graphics card's thread goes through all of them, because what fits is only found on the way.
+        step = max(1, len(live)) if self.cuda else self.batch_size
+        return [
+            self.pool.submit(self._run_rows, live, run, start, min(start + step, len(live)))
+            for start in range(0, len(live), step)
+        ]
+
+    @torch.inference_mode()
+    def _run_rows(self, live: Sequence[bool], run: Callable[[int, int], T], start: int, end: int) -> list[T]:
+        results = []
+        while start < end and not self.stop():
+            stop = min(start + self.batch_size, end)
             if any(live[start:stop]):
                 try:
-                    result = run(start, stop)
+                    results.append(run(start, stop))
                 except torch.cuda.OutOfMemoryError:
                     if self.batch_size == 1:
                         raise InputError("a single box does not fit into the graphics card's memory") from None
@@ -168,8 +213,8 @@ class BatchRunner:
                     )
                     torch.cuda.empty_cache()
                     continue
-                yield start, stop, result
             start = stop
+        return results
 
     def _upload(self, crops: Sequence[Pixels | None]) -> Tensor:
         shape = next(crop.shape for crop in crops if crop is not None)

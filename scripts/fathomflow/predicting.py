@@ -7,7 +7,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -155,8 +155,8 @@ def predict_chunks(
     with (
         stop_on_sigterm() as stop,
         progress(total=boxes, description="predicting", unit="boxes", initial=outcome.taken_over) as bar,
+        closing(make_runner(stop)) as runner,
     ):
-        runner = make_runner(stop)
         started = time.monotonic()
 
         def keep(computed: ComputedChunk) -> None:
@@ -180,13 +180,10 @@ def predict_chunks(
                 break
             outcome.failures |= chunk_loaded.failures
             computed = runner.launch(chunk_loaded)
-            # On a graphics card the next chunk is launched before the last one is fetched, so that it never idles.
+            # The next chunk is launched before the last one is fetched, so that the device never idles.
             if under_way is not None:
                 keep(under_way)
             under_way = computed
-            if not runner.cuda:
-                keep(under_way)
-                under_way = None
         if under_way is not None:
             keep(under_way)
         loaded.close()
