@@ -144,13 +144,13 @@ def short(data: bytes, keep: int, headers: Mapping[str, str] = {}) -> Answer:
     return answer
 
 
-def understated(data: bytes, announced: int) -> Answer:
-    """Announce less than what follows."""
+def understated(data: bytes, announced: int, *, keep_alive: bool = False) -> Answer:
+    """Announce less than what follows; then say goodbye, or keep the connection with the rest of it on the line."""
 
     def answer(handler: _Handler) -> None:
-        _start(handler, 200, announced)
+        # A server that closed without a word would race with the client's next request on the connection.
+        _start(handler, 200, announced, {} if keep_alive else {"Connection": "close"})
         handler.wfile.write(data)
-        handler.close_connection = True
 
     return answer
 
