@@ -147,11 +147,12 @@ def test_nothing_is_asked_twice_not_even_what_has_no_answer(register, worms):
 
 
 def test_requests_keep_their_distance(register, worms):
-    register.interval_s = 0.15
+    register.interval_s = 0.6
     find_lineages(register, ["Sebastes", "Tunicata"], {})
     moments = [moment for _, moment in worms.times]
     assert len(moments) == 4
-    assert min(later - earlier for earlier, later in pairwise(moments)) > 0.14
+    # The server notes when a request arrives, which a busy machine delays.
+    assert min(later - earlier for earlier, later in pairwise(moments)) > 0.3
 
 
 def test_known_rows_are_left_alone(register, worms):
