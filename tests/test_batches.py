@@ -1,5 +1,6 @@
 """Loading and batching: every box once, in the same company, whatever else is computed or fails."""
 
+import random
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -102,6 +103,19 @@ def test_a_batch_that_breaks_is_told_when_results_are_taken(
     monkeypatch.setattr(model, "encode_images", broken)
     with pytest.raises(RuntimeError, match="no such luck"):
         compute(model, study, chunk, {0, 1, 2, 3, 4}, threads=2)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_stopping_many_threads_keeps_only_what_is_right(
+    model: FoldedMceam, study: PredictionStudy, chunk: Chunk, seed: int
+) -> None:
+    """Threads see the request in any order, so a box's whole image may be missing when its turn comes."""
+    expected = compute(model, study, chunk, {0, 1, 2, 3, 4}, batch_size=1)
+    draw = random.Random(seed)
+    asked = iter([draw.random() < 0.3 for _ in range(12)] + [True] * 100)
+    found = compute(model, study, chunk, {0, 1, 2, 3, 4}, batch_size=1, threads=4, stop=lambda: next(asked))
+    for image_id, one in found.items():
+        assert np.array_equal(one.logits, expected[image_id].logits)
 
 
 def test_stopping_keeps_whole_images_only(model: FoldedMceam, study: PredictionStudy, chunk: Chunk) -> None:

@@ -63,7 +63,7 @@ def fold(architecture: Architecture, weights: Path, classes: int, dtype: torch.d
 
 def folded_logits(model: FoldedMceam, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     with torch.inference_mode():
-        return model.classify(crops[:, :3], {-1: model.encode_images(crops[:, 3], -1)})
+        return model.classify(crops[:, :3], {-1: lambda: model.encode_images(crops[:, 3], -1)})
 
 
 def test_normalisation() -> None:
@@ -131,7 +131,7 @@ def test_folding_changes_nothing(scales: tuple[int, ...]) -> None:
     crops = torch.randint(0, 256, (3, 1 + len(scales), 256, 256, 3), dtype=torch.uint8)
     boxed = [0, *(index for index, scale in enumerate(scales, start=1) if scale != -1)]
     with torch.inference_mode():
-        shared = {-1: folded.encode_images(crops[:, scales.index(-1) + 1], -1)} if -1 in scales else {}
+        shared = {-1: lambda: folded.encode_images(crops[:, scales.index(-1) + 1], -1)} if -1 in scales else {}
         expected, _ = plain(normalise(crops))
         found, _ = folded.classify(crops[:, boxed], shared)
     assert (found - expected).abs().max() <= 5e-6

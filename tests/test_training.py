@@ -222,7 +222,7 @@ def test_the_converted_model_predicts_as_the_trained_one(tables: Path, trained: 
     crops = CropDataset([example], torch.zeros(1, 7), tables / "study/images", description.architecture)[0][0][None]
     with torch.inference_mode():
         expected, _ = model(normalise(crops))
-        found, _ = folded.classify(crops[:, :2], {-1: folded.encode_images(crops[:, 2], -1)})
+        found, _ = folded.classify(crops[:, :2], {-1: lambda: folded.encode_images(crops[:, 2], -1)})
     np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=2e-5)
 
 

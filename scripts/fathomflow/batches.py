@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -26,6 +27,23 @@ T = TypeVar("T")
 #: Boxes per batch where nothing else is asked for: a graphics card is halved down from a whole chunk; a processor's
 #: thread gains nothing beyond a few boxes, and a stop request waits for one batch.
 AUTO_BATCH = {"cuda": MOST_BOXES, "cpu": 2}
+
+
+class StoppedError(Exception):
+    """What a batch needs has not been computed, because a stop was asked for."""
+
+
+@dataclass
+class WholeImages:
+    """A chunk's distinct whole-image crops as patch tokens (crops, patches, hidden), and which crop is each box's own.
+
+    Only the rows in `ready` count; they are there once `work` is done, unless a stop was asked for.
+    """
+
+    tokens: Tensor
+    own: list[int]
+    ready: set[int]
+    work: list[Future[list[None]]]
 
 
 @dataclass
@@ -128,23 +146,16 @@ class BatchRunner:
         on which others are computed with it.
         """
         images = loaded.chunk.images
-        shared, tokens_of, encoding = self._encode_whole_images(images, loaded)
+        whole = self._encode_whole_images(images, loaded)
         rows = [(image, index) for image in images for index in range(len(image.boxes))]
         live = [image.image_id in loaded.crops for image, _ in rows]
 
         def classify(start: int, stop: int) -> Part:
-            for future in encoding:
-                future.result()
             crops = self._upload(
                 [_box_crops(loaded.crops.get(image.image_id), index) for image, index in rows[start:stop]]
             )
-            tokens = {}
-            if shared is not None:
-                index = torch.tensor(tokens_of[start:stop])
-                tokens[WHOLE_IMAGE] = shared[
-                    index.pin_memory().to(self.device, non_blocking=True) if self.cuda else index
-                ]
-            logits, embeddings = self.model.classify(crops, tokens)
+            shared = {} if whole is None else {WHOLE_IMAGE: partial(self._whole_tokens, whole, live, start, stop)}
+            logits, embeddings = self.model.classify(crops, shared)
             part = Part(start, stop, self._download(logits), self._download(embeddings.half()), None)
             if self.cuda:
                 part.done = torch.cuda.Event()  # type: ignore[no-untyped-call]
@@ -153,24 +164,16 @@ class BatchRunner:
 
         return ComputedChunk(loaded, rows, self._in_batches(live, classify))
 
-    def _encode_whole_images(
-        self, images: Sequence[ImageRegions], loaded: LoadedChunk
-    ) -> tuple[Tensor | None, list[int], list[Future[list[None]]]]:
-        """Encode every distinct whole-image crop once.
-
-        Returns
-        -------
-        tuple
-            Patch tokens (crops, patches, hidden), there once the futures are done; for each box, which crop is its
-            own; the futures.
-        """
+    def _encode_whole_images(self, images: Sequence[ImageRegions], loaded: LoadedChunk) -> WholeImages | None:
+        """Start to encode every distinct whole-image crop once."""
         if WHOLE_IMAGE not in self.model.architecture.scales:
-            return None, [], []
+            return None
         slots: list[tuple[int, int]] = []
-        tokens_of: list[int] = []
+        own_slots: list[int] = []
+        ready: set[int] = set()
         for image in images:
             distinct, own = whole_rectangles(image)
-            tokens_of += [len(slots) + index for index in own]
+            own_slots += [len(slots) + index for index in own]
             slots += [(image.image_id, index) for index in range(len(distinct))]
         live = [image_id in loaded.crops for image_id, _ in slots]
         encoded = self.model.room_for_tokens(len(slots), WHOLE_IMAGE)
@@ -180,8 +183,19 @@ class BatchRunner:
                 [_whole_crop(loaded.crops.get(image_id), index) for image_id, index in slots[start:stop]]
             )
             encoded[start:stop] = self.model.encode_images(pixels, WHOLE_IMAGE)
+            ready.update(range(start, stop))
 
-        return encoded, tokens_of, self._in_batches(live, encode)
+        return WholeImages(encoded, own_slots, ready, self._in_batches(live, encode))
+
+    def _whole_tokens(self, whole: WholeImages, live: Sequence[bool], start: int, stop: int) -> Tensor:
+        """Wait for the whole images of some boxes, and return their tokens (boxes, patches, hidden)."""
+        for future in whole.work:
+            future.result()
+        # Another thread may have seen the stop request before this batch was begun.
+        if not {whole.own[row] for row in range(start, stop) if live[row]} <= whole.ready:
+            raise StoppedError
+        index = torch.tensor(whole.own[start:stop])
+        return whole.tokens[index.pin_memory().to(self.device, non_blocking=True) if self.cuda else index]
 
     def _in_batches(self, live: Sequence[bool], run: Callable[[int, int], T]) -> list[Future[list[T]]]:
         """Have `run` called for the rows of every batch that holds a live one, in the pool.
@@ -204,6 +218,8 @@ class BatchRunner:
             if any(live[start:stop]):
                 try:
                     results.append(run(start, stop))
+                except StoppedError:
+                    break
                 except torch.cuda.OutOfMemoryError:
                     if self.batch_size == 1:
                         raise InputError("a single box does not fit into the graphics card's memory") from None

@@ -269,7 +269,7 @@ class FoldedMceam:
         """Return a context's patch tokens (images, patches, hidden) of uint8 pixels (images, side, side, 3)."""
         return self.context_encoders[scale].patch_tokens(pixels)
 
-    def classify(self, crops: Tensor, shared: Mapping[int, Tensor]) -> tuple[Tensor, Tensor]:
+    def classify(self, crops: Tensor, shared: Mapping[int, Callable[[], Tensor]]) -> tuple[Tensor, Tensor]:
         """Compute logits and embeddings of boxes.
 
         Parameters
@@ -277,7 +277,8 @@ class FoldedMceam:
         crops
             uint8, (boxes, 1 + boxed contexts, side, side, 3): the object, then `Architecture.boxed_scales`.
         shared
-            For every other scale the patch tokens (boxes, patches, hidden), from `encode_images`.
+            For every other scale what returns the patch tokens (boxes, patches, hidden), from `encode_images`; it may
+            wait for them, and is asked when they are needed.
 
         Returns
         -------
@@ -288,7 +289,7 @@ class FoldedMceam:
         objects = self.object_encoder.cls_token(crops[:, 0]).float()
         vectors = [objects]
         for scale in self.architecture.scales:
-            tokens = shared[scale] if scale in shared else self.encode_images(boxed[scale], scale)
+            tokens = shared[scale]() if scale in shared else self.encode_images(boxed[scale], scale)
             tokens, vector = tokens.float(), objects
             for layer in self.attention[scale]:
                 vector = layer(vector, tokens)
