@@ -147,6 +147,12 @@ def test_categories_are_compared_before_anything_runs(study: PredictionStudy) ->
     assert not (study.root / "chunks").exists()
 
 
+@pytest.mark.parametrize("threads", ["2", "5"])
+def test_every_number_of_threads_gives_the_same_bytes(study: PredictionStudy, threads: str) -> None:
+    study.predict("run", "--threads", threads)
+    assert study.outputs("run") == study.outputs("undisturbed")
+
+
 def test_flags_and_vectors_stand_beside_each_other(small: PredictionStudy) -> None:
     table = pd.read_csv(small.root / "undisturbed.csv", keep_default_na=False)
     vectors = read_vectors(small.root / "undisturbed.parquet")
@@ -156,7 +162,7 @@ def test_flags_and_vectors_stand_beside_each_other(small: PredictionStudy) -> No
 
 
 def test_sigterm_finishes_the_batch_and_keeps_it(study: PredictionStudy) -> None:
-    process = subprocess.Popen(study.arguments("run", "--batch-size", "1"), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(study.arguments("run", "--batch-size", "1", "--threads", "2"), stderr=subprocess.PIPE, text=True)
     wait_for_chunks(study.root / "chunks", 1)
     process.send_signal(signal.SIGTERM)
     said = process.communicate()[1]
@@ -185,7 +191,7 @@ def test_kills_lose_one_chunk_each(tmp_path: Path) -> None:
     draw = random.Random(1)
     folder, finished = study.root / "chunks", 0
     for _ in range(KILLS):
-        process = subprocess.Popen(study.arguments("run"), stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(study.arguments("run", "--threads", "2"), stderr=subprocess.DEVNULL)
         # Let it finish a chunk or two, then kill it at a random moment of the next.
         kept = len(list(folder.rglob("[!.]*.parquet")))
         wait_for_chunks(folder, kept + draw.choice([1, 1, 2]))
