@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 #: Boxes per batch where nothing else is asked for: a graphics card is halved down from a whole chunk; a processor's
 #: thread gains nothing beyond a few boxes, and a stop request waits for one batch.
-AUTO_BATCH = {"cuda": MOST_BOXES, "cpu": 2}
+AUTO_BATCH = {"cuda": MOST_BOXES, "cpu": 4}
 
 
 class StoppedError(Exception):
