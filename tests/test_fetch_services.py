@@ -39,7 +39,7 @@ FILE = "/download?id=abc&confirm=t"
 def checkpoint(tmp_path, uri, environment, *options):
     command = [sys.executable, str(PROGRAM), "--uri", uri, "--store", str(tmp_path / "checkpoints" / "m.ckpt")]
     command += ["--record", str(tmp_path / "checkpoint.json"), *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)
 
 
 def record(tmp_path):

@@ -162,7 +162,9 @@ def test_flags_and_vectors_stand_beside_each_other(small: PredictionStudy) -> No
 
 
 def test_sigterm_finishes_the_batch_and_keeps_it(study: PredictionStudy) -> None:
-    process = subprocess.Popen(study.arguments("run", "--batch-size", "1", "--threads", "2"), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        study.arguments("run", "--batch-size", "1", "--threads", "2"), stderr=subprocess.PIPE, text=True
+    )
     wait_for_chunks(study.root / "chunks", 1)
     process.send_signal(signal.SIGTERM)
     said = process.communicate()[1]
