@@ -35,14 +35,21 @@ class StoppedError(Exception):
 
 @dataclass
 class WholeImages:
-    """A chunk's distinct whole-image crops as patch tokens (crops, patches, hidden), and which crop is each box's own.
+    """The whole images of a chunk's boxes.
 
-    Only the rows in `ready` count; they are there once `work` is done, unless a stop was asked for.
+    Attributes
+    ----------
+    tokens
+        Patch tokens (patches, hidden) by number of the distinct crop; complete once `work` is done, unless a stop was
+        asked for.
+    own
+        For each box, the number of its crop.
+    work
+        What computes the tokens.
     """
 
-    tokens: Tensor
+    tokens: dict[int, Tensor]
     own: list[int]
-    ready: set[int]
     work: list[Future[list[None]]]
 
 
@@ -169,33 +176,37 @@ class BatchRunner:
         if WHOLE_IMAGE not in self.model.architecture.scales:
             return None
         slots: list[tuple[int, int]] = []
-        own_slots: list[int] = []
-        ready: set[int] = set()
+        numbers: list[int] = []
         for image in images:
             distinct, own = whole_rectangles(image)
-            own_slots += [len(slots) + index for index in own]
+            numbers += [len(slots) + index for index in own]
             slots += [(image.image_id, index) for index in range(len(distinct))]
         live = [image_id in loaded.crops for image_id, _ in slots]
-        encoded = self.model.room_for_tokens(len(slots), WHOLE_IMAGE)
+        tokens: dict[int, Tensor] = {}
 
         def encode(start: int, stop: int) -> None:
             pixels = self._upload(
                 [_whole_crop(loaded.crops.get(image_id), index) for image_id, index in slots[start:stop]]
             )
-            encoded[start:stop] = self.model.encode_images(pixels, WHOLE_IMAGE)
-            ready.update(range(start, stop))
+            tokens.update(zip(range(start, stop), self.model.encode_images(pixels, WHOLE_IMAGE), strict=True))
 
-        return WholeImages(encoded, own_slots, ready, self._in_batches(live, encode))
+        return WholeImages(tokens, numbers, self._in_batches(live, encode))
 
     def _whole_tokens(self, whole: WholeImages, live: Sequence[bool], start: int, stop: int) -> Tensor:
-        """Wait for the whole images of some boxes, and return their tokens (boxes, patches, hidden)."""
+        """Wait for the whole images of some boxes, and return their tokens (boxes, patches, hidden).
+
+        Raises
+        ------
+        StoppedError
+            One of them was left out.
+        """
         for future in whole.work:
             future.result()
         # Another thread may have seen the stop request before this batch was begun.
-        if not {whole.own[row] for row in range(start, stop) if live[row]} <= whole.ready:
+        if any(live[row] and whole.own[row] not in whole.tokens for row in range(start, stop)):
             raise StoppedError
-        index = torch.tensor(whole.own[start:stop])
-        return whole.tokens[index.pin_memory().to(self.device, non_blocking=True) if self.cuda else index]
+        black = torch.zeros_like(next(iter(whole.tokens.values())))
+        return torch.stack([whole.tokens.get(number, black) for number in whole.own[start:stop]])
 
     def _in_batches(self, live: Sequence[bool], run: Callable[[int, int], T]) -> list[Future[list[T]]]:
         """Have `run` called for the rows of every batch that holds a live one, in the pool.

@@ -258,13 +258,6 @@ class FoldedMceam:
         self.concat_proj = _load(head.concat_proj, weights("concat_proj."), device)
         self.classifier = _load(head.classifier, weights("classifier."), device)
 
-    def room_for_tokens(self, images: int, scale: int) -> Tensor:
-        """Return zeros with room for the patch tokens of so many images, as `encode_images` gives them."""
-        encoder = self.context_encoders[scale]
-        patches = (encoder.side // self.architecture.context_encoder.patch_size) ** 2
-        shape = images, patches, self.architecture.context_encoder.hidden_size
-        return torch.zeros(shape, dtype=encoder.dtype, device=self.device)
-
     def encode_images(self, pixels: Tensor, scale: int) -> Tensor:
         """Return a context's patch tokens (images, patches, hidden) of uint8 pixels (images, side, side, 3)."""
         return self.context_encoders[scale].patch_tokens(pixels)
